@@ -1118,6 +1118,31 @@ class TestForgetsLooksAtPartitions(StoreConformance):
     caught = "test_remember_the_last_look_at_each_partition"
 
 
+class Upright(Memory):
+    """Tell what was made in the order in which it was recorded."""
+
+    def history(self, key: Any, partition: Any = None, limit: Any = None) -> Any:
+        return super().history(key, partition)[::-1][:limit]
+
+
+class TestTellsTheOldestFirst(StoreConformance):
+    subject = store(Upright)
+    caught = "test_tell_what_was_made_of_an_asset_newest_first"
+
+
+class Sketchy(Memory):
+    """Look for pictures in the last records only."""
+
+    def pictures(self) -> frozenset[str]:
+        last = str([each.metadata for each in self.latest().values()])
+        return frozenset(each for each in super().pictures() if each in last)
+
+
+class TestForgetsPictures(StoreConformance):
+    subject = store(Sketchy)
+    caught = "test_tell_which_pictures_are_needed"
+
+
 class Impatient(Memory):
     """Keep how long an asset took last."""
 

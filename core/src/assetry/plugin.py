@@ -24,6 +24,7 @@ from assetry.errors import (
     IntegrationError,
     JobOverError,
     LeaseLostError,
+    MetadataError,
     NothingKeptError,
     OptionError,
     RunError,
@@ -43,6 +44,7 @@ from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.io.frames import plain_type
 from assetry.io.merge import rows_by_partition
+from assetry.io.metadata.values import Link, Markdown, Png, Preview
 from assetry.io.places import TablePlace, advice, unkept
 from assetry.io.private_files import private_file, private_folder
 from assetry.io.widening import Widening, with_leaves
@@ -218,6 +220,8 @@ __all__ += ["ContentVersion", "IOManager", "Rows", "Saved", "columns_of", "conte
 __all__ += ["rows_by_partition"]
 # What places of tables keep, and how their columns widen.
 __all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_leaves"]
+# What metadata may have besides numbers and texts.
+__all__ += ["Link", "Markdown", "Png", "Preview"]
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
 __all__ += [
@@ -258,6 +262,7 @@ __all__ += [
     "IntegrationError",
     "JobOverError",
     "LeaseLostError",
+    "MetadataError",
     "NothingKeptError",
     "OptionError",
     "RunError",

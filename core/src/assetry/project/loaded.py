@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote
 
 from assetry.errors import AssetryError, UnknownDependencyError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins, load_plugins
+from assetry.io.metadata.pictures import Pictures
 from assetry.io.values import ValueRouter
 from assetry.project.definitions import D, Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems
@@ -145,7 +147,7 @@ class LoadedProject:
         if not options or options == self.options:
             return self
         variant = self._variant("graph", "groups", "values")
-        variant.__dict__["store"] = self.store
+        variant.__dict__ |= {"store": self.store, "pictures": self.pictures}
         variant._definitions = self._definitions.with_options({**self.options, **options})
         return variant
 
@@ -195,6 +197,15 @@ class LoadedProject:
             was_made=recorded.was_made,
             describe=self.plugins.value_metadata,
         )
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """Return what keeps the pictures among metadata: beside the records, in memory where these are there."""
+        if not self.settings.keeps_records:
+            return Pictures(None)
+        scheme, _, path = absolute(self.settings.store, self.root).partition(":")
+        file = Path(unquote(path)) if scheme == "sqlite" else self.root / ".assetry" / "state.db"
+        return Pictures(file.with_name(f"{file.name}.pictures"))
 
     def place_problems(self) -> tuple[AssetryError, ...]:
         """Return what is wrong with the places that the project names: a store, an executor, places of values."""

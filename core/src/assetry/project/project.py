@@ -442,7 +442,8 @@ class Project(JudgedProject, Upkeep):
 
         How assets are, and what a retry makes, is the same as before. With `dry_run` nothing is removed.
         """
-        return prune_history(self.store, self.graph, self.settings.retention, datetime.now(UTC), dry_run=dry_run)
+        given = self.store, self.graph, self.settings.retention, datetime.now(UTC)
+        return prune_history(*given, pictures=self.pictures, dry_run=dry_run)
 
     def _variant_of(self, run: RunInfo) -> Project:
         return self.with_options(run.options.get(INTEGRATION_OPTIONS) or {})

@@ -200,8 +200,9 @@ class _Run:
         elif isinstance(event, Event):
             launched = self._launched[id_]
             launched.heard = True
-            label = self._services.plugins.label(launched.invocation.integration)
-            for each in self._tracker.take(id_, taken(event, label, self._services.plugins.secrets.mask)):
+            plugins, pictures = self._services.plugins, self._services.pictures
+            label, mask = plugins.label(launched.invocation.integration), plugins.secrets.mask
+            for each in self._tracker.take(id_, taken(pictures.taken(event, mask), label, mask)):
                 if isinstance(each, Handle):
                     launched.token = each.token
                 self._note(at, each, launched.told)

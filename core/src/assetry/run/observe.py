@@ -81,7 +81,7 @@ def record_observed(
     for event in fitting:
         for single in numbering.one_by_one(event) if event.through is not None else (event,):
             label, mask = f"What saw {event.key}", services.plugins.secrets.mask
-            seen.take(taken(single, label, mask))
+            seen.take(taken(services.pictures.taken(single, mask), label, mask))
     return seen.finish("succeeded", (), documents, on_event=on_event)
 
 
@@ -133,7 +133,7 @@ def _observe(
     )
     problems = list[str]()
     for invocation in invocations:
-        problem = _look(invocation, plugins, facts, seen, write)
+        problem = _look(invocation, services, facts, seen, write)
         # What keeps us from one group, such as a key that is not set, often keeps us from all.
         if problem is not None and problem not in problems:
             seen.take(Log(problem, "error"), invocation.id)
@@ -145,17 +145,19 @@ def _observe(
 
 
 def _look(
-    invocation: Invocation, plugins: Plugins, facts: RunFacts, seen: Sightings, said: Callable[[], None]
+    invocation: Invocation, services: RunServices, facts: RunFacts, seen: Sightings, said: Callable[[], None]
 ) -> str | None:
     """Note what an integration sees of its assets; return what kept it from being asked, None where nothing did.
 
     `said` is called after a warning: that a tool waits has to be told before it has waited.
     """
+    plugins, pictures = services.plugins, services.pictures
     label = plugins.label(invocation.integration)
     looked = set[AssetKey]()
 
     def note(event: Event) -> None:
-        event = taken(event, label, plugins.secrets.mask)
+        mask = plugins.secrets.mask
+        event = taken(pictures.taken(event, mask), label, mask)
         if isinstance(event, Observed):
             looked.add(event.key)
         seen.take(event, invocation.id)

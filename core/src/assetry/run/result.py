@@ -11,6 +11,7 @@ from typing import Any
 from assetry.errors import RunFailedError, UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
+from assetry.io.metadata.pictures import Pictures
 from assetry.io.values import ValueRouter
 from assetry.run.retry import LeftJob
 from assetry.status.changes.definition import definitions_of, digest
@@ -29,6 +30,7 @@ class RunServices:
 
     `pools` are the limits of those that the project names; `held` are the places that some tool of it holds while it
     runs, so that whatever else uses them waits. `recorded` tells whether records outlive this process.
+    `pictures` keeps those that metadata has.
     """
 
     plugins: Plugins
@@ -40,6 +42,7 @@ class RunServices:
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recorded: bool = True
     store_url: str = ""
+    pictures: Pictures = field(default_factory=lambda: Pictures(None))
 
 
 @dataclass(frozen=True, slots=True)

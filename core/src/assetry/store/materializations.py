@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assetry.store.encoding import Row
@@ -17,7 +17,19 @@ LATEST_SINCE = (
     f"SELECT {_COLUMNS} FROM materializations m CROSS JOIN latest l"
     " ON l.key = m.key AND l.partition = m.partition AND l.materialization = m.id WHERE m.id > ?"
 )
+#: Newest first. Where a record was let count as another one, that alone: it has the time and the run of the first.
+_HISTORY = f"""
+    SELECT {_COLUMNS} FROM materializations m WHERE m.key = :key AND (:partition IS NULL OR m.partition = :partition)
+    AND NOT EXISTS (SELECT 1 FROM materializations n WHERE n.key = m.key AND n.at = m.at AND n.id > m.id
+    AND n.partition = m.partition AND n.run = m.run)
+    ORDER BY m.at DESC, m.id DESC LIMIT :limit
+"""
 _NEXT = "UPDATE marks SET value = value + 1 WHERE name = 'revision'"
+
+
+def history(key: str, partition: str | None, limit: int | None) -> tuple[str, Mapping[str, str | int | None]]:
+    """Return the query of what was made of an asset, or of one partition of it, with its values."""
+    return _HISTORY, {"key": key, "partition": partition, "limit": -1 if limit is None else limit}
 
 
 def append_materializations(db: sqlite3.Connection, made: Sequence[Row]) -> None:

@@ -129,4 +129,8 @@ MIGRATIONS = (
     ALTER TABLE attempts ADD COLUMN hint TEXT;
     CREATE INDEX runs_interrupted ON runs (number) WHERE state = 'interrupted';
     """,
+    # What was made of one asset, as people look back at it.
+    """
+    CREATE INDEX materializations_of ON materializations (key, at);
+    """,
 )

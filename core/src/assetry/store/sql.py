@@ -18,8 +18,9 @@ from assetry.store.documents import DocumentRecords, change_document
 from assetry.store.forgetting import FORGOTTEN, ForgottenRecords
 from assetry.store.leases.pools import SQLPools
 from assetry.store.looks import DURATIONS, LOOK, append_durations, append_looks, durations_by_key, look
-from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations
+from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations, history
 from assetry.store.partitions.keys import KEYS, change_keys, key_tables
+from assetry.store.pictures import PictureRecords
 from assetry.store.pruning import prune
 from assetry.types.codec import to_json
 from assetry.types.events import Checked
@@ -61,7 +62,9 @@ def _passed(record: EventRecord) -> bool:
     return isinstance(record.event, Checked) and record.event.passed
 
 
-class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentRecords, ForgottenRecords, SQLPools):
+class SQLStore(
+    AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentRecords, ForgottenRecords, PictureRecords, SQLPools
+):
     """Records in the tables of a `Database`; see `SQLRuns` for who may write them."""
 
     # -- runs ------------------------------------------------------------------------------------------------------
@@ -144,6 +147,12 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
         found = self._read_of(LATEST, "l.", keys, partitions)
         with paused_gc():
             return {(made.key, made.partition): made for made in map(rows.materialization, found)}
+
+    def history(
+        self, key: AssetKey, partition: str | None = None, limit: int | None = None
+    ) -> Sequence[Materialization]:
+        """Return what was made of an asset, or of one partition of it, newest first, in one query."""
+        return [rows.materialization(row) for row in self._database.read(*history(str(key), partition, limit))]
 
     def changes(self, keys: Iterable[AssetKey] | None = None, since: str | None = None) -> Changes | None:
         """Return what was made of assets since a revision; None for one that this store does not know."""

@@ -189,6 +189,15 @@ class Store(LeaseStore, Protocol):
         Of `keys` only where they are given, and of them only of `partitions`; None among these stands for a whole.
         """
 
+    def history(
+        self, key: AssetKey, partition: str | None = None, limit: int | None = None
+    ) -> Sequence[Materialization]:
+        """Return what was made of an asset, or of one partition of it, newest first, at most `limit` of it.
+
+        Where somebody let a record count as another one, that alone. What was forgotten may be among it, what was
+        pruned is not.
+        """
+
     def changes(self, keys: Iterable[AssetKey] | None = None, since: str | None = None) -> Changes | None:
         """Return what was made of assets since a revision, which an earlier call returned; all of it without one.
 
@@ -306,6 +315,9 @@ class Store(LeaseStore, Protocol):
 
         Other processes may write meanwhile, and wait for moments only; it may end at any point, and be called again.
         """
+
+    def pictures(self) -> frozenset[str]:
+        """Return the digests of all pictures that anything recorded refers to: `Png` in metadata, as JSON has it."""
 
     def recorded(self) -> frozenset[AssetKey]:
         """Return the assets that were made, looked at or tried, whether anything defines them or not."""

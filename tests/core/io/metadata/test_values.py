@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pickle
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,7 @@ from assetry.errors import MetadataError
 from assetry.io.metadata.values import MOST_BYTES, Link, Markdown, Png, Preview
 from assetry.types.codec import plain
 
-
-def png(width: int = 3, height: int = 2, more: bytes = b"") -> bytes:
-    """Return a picture that any viewer opens, with `more` beside it."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = zlib.compress(b"".join(b"\0" + bytes(width) for _ in range(height)))
-    parts = (chunk(b"IHDR", head), chunk(b"tEXt", more), chunk(b"IDAT", rows), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+from tests.pictures import png
 
 
 class Figure:

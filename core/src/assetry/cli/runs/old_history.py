@@ -19,7 +19,7 @@ def prune_history(session: Session, dry_run: bool) -> None:
     found = session.project.prune_history(dry_run=dry_run)
     if session.text:
         session.say("\n".join(_lines(found, dry_run)))
-        if not any(found.removed):
+        if not any(found.removed) and not found.pictures:
             session.note("Nothing is old enough.")
     else:
         session.emit(_json(found, dry_run))
@@ -32,6 +32,9 @@ def _lines(found: HistoryPruning, dry_run: bool) -> Iterable[str]:
         before = getattr(found.kept, name)
         told = "all are kept" if before is None else f"older than {age}, of before {moment(before)}"
         rows.append((f"{getattr(found.removed, name):,}", _NAMES.get(name, name), told))
+    if found.pictures:
+        told = "more may go with what is older" if dry_run and any(found.removed) else ""
+        rows.append((f"{found.pictures:,}", "pictures that nothing refers to", told))
     yield f"{'Would remove' if dry_run else 'Removed'}:"
     yield from aligned(rows, indent="  ")
     if found.kept.whole:
@@ -44,6 +47,7 @@ def _json(found: HistoryPruning, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "removed": found.removed._asdict(),
+        "pictures": found.pictures,
         "before": {name: None if at is None else at.isoformat() for name, at in moments.items()},
         "retention": {name: age_text(getattr(found.retention, name)) for name in KINDS},
         "kept_whole": sorted(found.kept.whole),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from assetry.graph.graph import AssetGraph
+from assetry.io.metadata.pictures import Pictures
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.project.history.retention import KINDS, Retention
@@ -19,19 +20,30 @@ from assetry.views.json import json_text
 
 @dataclass(frozen=True, slots=True)
 class HistoryPruning:
-    """What was removed of a history, or would be: how much, by which rules; `kept` also names runs kept whole."""
+    """What was removed of a history, or would be: how much, by which rules; `kept` also names runs kept whole.
+
+    `pictures` are those that nothing referred to any more; before anything is removed, those that nothing refers to.
+    """
 
     removed: PrunedHistory
     retention: Retention
     kept: KeptHistory
+    pictures: int = 0
 
 
 def prune_history(
-    store: Store, graph: AssetGraph, retention: Retention, now: datetime, *, dry_run: bool = False
+    store: Store,
+    graph: AssetGraph,
+    retention: Retention,
+    now: datetime,
+    *,
+    pictures: Pictures | None = None,
+    dry_run: bool = False,
 ) -> HistoryPruning:
     """Remove what is older than a project keeps; with `dry_run` only tell how much that is.
 
-    Runs with something left that a retry would make stay as they are, with all that is theirs.
+    Runs with something left that a retry would make stay as they are, with all that is theirs. Of `pictures` those
+    are removed that nothing refers to after it.
     """
     kept = retention.until(now)
     if any(getattr(kept, name) is not None for name in KINDS):
@@ -40,7 +52,9 @@ def prune_history(
             if store.handles(run.id):
                 forget_ended(run, store, now)
         kept = replace(kept, whole=needed_runs(store, graph, kept))
-    return HistoryPruning(store.prune(kept, dry_run=dry_run), retention, kept)
+    removed = store.prune(kept, dry_run=dry_run)
+    unused = 0 if pictures is None else pictures.prune(store.pictures, dry_run=dry_run)
+    return HistoryPruning(removed, retention, kept, unused)
 
 
 def needed_runs(store: Store, graph: AssetGraph, kept: KeptHistory) -> frozenset[str]:

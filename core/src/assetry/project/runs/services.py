@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from assetry.hooks.manager import Plugins
+from assetry.io.metadata.pictures import Pictures
 from assetry.io.values import ValueRouter
 from assetry.project.settings import Settings, absolute
 from assetry.run.result import RunServices
@@ -28,6 +29,10 @@ class Running(Protocol):
     def values(self) -> ValueRouter:
         """Return what keeps and reads the values of assets."""
 
+    @property
+    def pictures(self) -> Pictures:
+        """Return what keeps the pictures among metadata."""
+
 
 def services_of(project: Running, held: frozenset[str] = frozenset()) -> RunServices:
     """Return what runs of a project need; `held` are the places that some tool of it holds while it runs."""
@@ -42,4 +47,5 @@ def services_of(project: Running, held: frozenset[str] = frozenset()) -> RunServ
         tables=settings.tables,
         recorded=settings.keeps_records,
         store_url=absolute(settings.store, settings.root),
+        pictures=project.pictures,
     )

@@ -217,7 +217,7 @@ class _Recording:
         note(told.started, InvocationStarted(self._owner.kind, self._info.assets, None, told.command))
         label, mask = self._project.plugins.label(self._owner), self._project.plugins.secrets.mask
         for at, event in self._events:
-            for each in self._kept(taken(event, label, mask)):
+            for each in self._kept(taken(self._project.pictures.taken(event, mask), label, mask)):
                 note(at, self._rooted(each))
         broken = None if told.broken is None else mask(told.broken)
         hint = None if told.hint is None else mask(told.hint)

@@ -9,8 +9,9 @@ from typing import Any
 from assetry.testing.store.samples import START, A, B, made, record, run, tried
 from assetry.testing.verdicts import needs
 from assetry.types import events as ev
+from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import KeptHistory
+from assetry.types.records import Acceptance, KeptHistory
 
 
 class HistoryChecks:
@@ -44,6 +45,42 @@ class HistoryChecks:
         assert store.prune(kept).runs == 2, "runs go where they are to go"
         assert [each.id for each in store.runs()] == ["living", "new", "job", "wanted"], "other runs went than the old"
         assert _standing(store) == before, "what stands, as Store.prune lists it, is not the same after it"
+
+    @needs("test_remember_the_last_materialization_of_each_partition")
+    def test_tell_what_was_made_of_an_asset_newest_first(self, store: Store) -> None:
+        parts = [made(A, f"p{number}", number, partition=each) for number, each in enumerate("xyx")]
+        whole, other = made(A, "v1", 3), made(B, "w1", 4)
+        for each in (parts[1], parts[0], whole, other, parts[2]):
+            store.append([], [each])
+        wanted = [whole, parts[2], parts[1], parts[0]]
+        assert list(store.history(A)) == wanted, "history() gives all that was made of an asset, newest first"
+        assert list(store.history(A, limit=2)) == wanted[:2], "with a limit it gives the newest"
+        assert list(store.history(A, "x")) == [parts[2], parts[0]], "with a partition it gives what was made of that"
+        assert list(store.history(AssetKey("shop"))) == [], "an asset that was never made has a history"
+        after = replace(whole, code_version="c2")
+        store.accept([Acceptance(at=whole.at, by="ana", why="", before=whole, after=after)])
+        assert list(store.history(A)) == [after, *wanted[1:]], "what counts as another record is in it as that, once"
+
+    @needs("test_remember_the_last_materialization_of_each_partition", "test_give_back_every_event_as_it_was")
+    def test_tell_which_pictures_are_needed(self, store: Store) -> None:
+        assert store.pictures() == frozenset(), "a new store refers to pictures"
+        names = [f"{number:032x}" for number in range(5)]
+        told = [{"plot": {"type": "png", "digest": name, "size": 9, "width": 1, "height": 1}} for name in names]
+        store.begin(run("r"))
+        check = record(ev.Checked(A, "good", True, metadata=told[1]))
+        store.append([record(ev.Materialized(B, "x", "v1", metadata=told[0])), check])
+        whole = replace(made(A, "v1", 1), metadata=told[2])
+        after = replace(whole, code_version="c2")
+        store.append([], [whole])
+        store.accept([Acceptance(at=whole.at, by="ana", why="", before=whole, after=after)])
+        store.append([], [replace(made(A, "v2", 2), metadata={**told[3], "text": f'"digest": "{names[4]}"'})])
+        found = store.pictures()
+        assert found >= set(names[:4]), "pictures() lacks some that events, checks, what was made or accepted refer to"
+        store.finish("r", "succeeded", START)
+        store.prune(_until(START + timedelta(days=1)))
+        found = store.pictures()
+        assert found >= set(names[1:4]), "pictures() lacks some that what is never pruned refers to"
+        assert names[0] not in found, "pictures() has one that only an event referred to which was pruned"
 
     @needs("test_remove_what_is_old_and_nothing_else", "test_tell_what_was_made_since_a_revision")
     def test_tell_what_was_made_since_after_pruning_too(self, store: Store) -> None:
