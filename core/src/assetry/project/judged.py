@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from assetry.errors import UsageError
 from assetry.project.loaded import LoadedProject
 from assetry.project.recorded import Sources, recorded_judgement
 from assetry.selection.selection import Selection, selection
@@ -15,7 +16,8 @@ from assetry.status.verdicts import standing
 from assetry.store.partitions.cache import PartitionCache
 from assetry.types.hooks.nexts import Next
 from assetry.types.keys import AssetKey
-from assetry.types.records import Verdicts
+from assetry.types.records import Materialization, Verdicts
+from assetry.views.metadata import Number, numbers
 
 Texts = str | Sequence[str] | None
 Selectors = Texts | Selection
@@ -86,6 +88,35 @@ class JudgedProject(LoadedProject):
         moment = now or self.clock()
         known = self.judge(moment).statuses if statuses is None else statuses
         return self.plugins.nexts(self, known, moment)
+
+    def history(
+        self, key: AssetKey | str, partition: str | None = None, limit: int | None = None
+    ) -> tuple[Materialization, ...]:
+        """Return what was made of an asset, or of one partition of it, newest first: when, from what, what was told.
+
+        At most `limit` of it, all that is kept when None. `key` may be the last part of the key; of an asset that
+        nothing defines any more it is all of it. What was forgotten is among it, until it is pruned. Raises
+        `UsageError` for what was never heard of.
+
+        >>> from assetry import Output, Project, asset
+        >>> @asset
+        ... def loss() -> Output[int]: return Output(1, metadata={"mean": 0.5})
+        >>> with Project([loss], store="sqlite::memory:", io="memory:") as project:
+        ...     project.materialize().ok, [each.metadata["mean"] for each in project.history("loss")]
+        (True, [0.5])
+        """
+        try:
+            return tuple(self.store.history(self.graph.find(key), partition, limit))
+        except UsageError:
+            if gone := tuple(self.store.history(AssetKey(key), partition, limit)):
+                return gone
+            raise
+
+    def numbers(
+        self, key: AssetKey | str, partition: str | None = None, limit: int | None = None
+    ) -> Mapping[str, tuple[Number, ...]]:
+        """Return the numbers among the metadata of what `history` returns, by name, oldest first."""
+        return numbers(self.history(key, partition, limit))
 
     def latest_checks(self, keys: Iterable[AssetKey] | None = None, *, failed: bool = False) -> Verdicts:
         """Return how the checks of assets last came out, or those that `failed`; only those that are still defined."""

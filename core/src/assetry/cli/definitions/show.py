@@ -13,6 +13,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.definitions.accepted import accepted_rows
 from assetry.cli.definitions.describe import heading, kind_of
+from assetry.cli.definitions.metadata import before, metadata_lines, rows_text, told_json
 from assetry.cli.definitions.partition import partition_json, partition_lines
 from assetry.cli.runs.logs import pruned_text
 from assetry.cli.session import Session
@@ -49,6 +50,8 @@ class Facts:
     consumers: tuple[Asset, ...]
     status: Status
     made: Materialization | None
+    #: What was made of the same before that.
+    before: Materialization | None
     tried: Attempt | None
     panels: tuple[Panel, ...]
     checks: Mapping[str, Sequence[EventRecord]]
@@ -68,9 +71,12 @@ def show_asset(session: Session, key: str, partition: str | None) -> None:
     if partition is not None:
         one = partition_facts(session.project, _key(session.project, key), partition)
         if session.text:
-            session.say("\n".join(partition_lines(one)))
+            was = None if one.made is None else before(session.project, one.made)
+            told = metadata_lines(one.made, was, session.project.pictures.find, everything=session.verbose > 0)
+            session.say("\n".join((*partition_lines(one), *told)))
         else:
-            session.emit({"partition": partition_json(one)})
+            told_of = told_json(session.project, one.made, one.asset.key, one.key)
+            session.emit({"partition": {**partition_json(one), **told_of}})
         return
     facts = _facts(session, key)
     if session.text:
@@ -93,6 +99,7 @@ def _facts(session: Session, key: str) -> Facts:
         consumers=tuple(project.graph.assets[i] for i in project.graph.downstream[project.graph.index(asset.key)]),
         status=next(each for each in judged.statuses if each.key == asset.key),
         made=last_made,
+        before=None if last_made is None else before(project, last_made),
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
@@ -167,6 +174,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "warnings": warnings_to_json(facts.warnings),
         "freshness": status["freshness"],
         "last_materialization": None if made is None else data(made),
+        **told_json(session.project, made, asset.key, None),
         "last_attempt": None if facts.tried is None else data(facts.tried),
         "pruned": facts.pruned,
         "accepted": [each.to_json() for each in facts.accepted],
@@ -224,7 +232,7 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
     if facts.next is not None:
         yield "next", next_text(facts.next, datetime.now(UTC))
     if facts.made is not None:
-        yield "last made", "\n".join(filter(None, [_made(facts.made, session.verbose > 0), facts.pruned]))
+        yield "last made", "\n".join(filter(None, [_made(facts.made, facts.before), facts.pruned]))
 
 
 def _partitions(asset: Asset) -> str:
@@ -325,13 +333,11 @@ def _differences(facts: Facts) -> Sequence[Difference]:
     return tuple(differences(asset.columns, made.columns, are))
 
 
-def _made(made: Materialization, everything: bool) -> str:
+def _made(made: Materialization, before: Materialization | None) -> str:
     took = f", in {duration(made.seconds)}" if made.seconds is not None else ""
     partition = f", partition {made.partition}" if made.partition else ""
     told = [f"{moment(made.at)} ({ago(made.at, datetime.now(UTC))}){took}{partition}, by run {made.run}"]
-    rows = made.metadata.get("rows")
-    told += [counted(rows, "row")] if isinstance(rows, int) and not everything else []
-    told += [f"{name}: {cut(str(value), 100)}" for name, value in made.metadata.items() if everything]
+    told += [rows] if (rows := rows_text(made, before)) is not None else []
     return "\n".join(told)
 
 
@@ -351,6 +357,8 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
     left = {str(name): str(value) for name, value in asset.metadata.items() if name not in told}
     metadata = [(name, cut(value, room) if room else value) for name, value in left.items()]
     yield from _section("Metadata", metadata)
+    find = session.project.pictures.find
+    yield from metadata_lines(facts.made, facts.before, find, everything=session.verbose > 0)
     if session.verbose:
         yield from _section("Code", [(name, cut(version, 16)) for name, version in asset.code_parts.items()])
         found = [(name, ", ".join(facet_values(asset.facets, name))) for name in facet_methods(asset.facets)]

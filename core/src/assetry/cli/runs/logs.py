@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import click
 
 from assetry.cli.command import run_argument, verb
+from assetry.cli.definitions.metadata import told_lines
 from assetry.cli.lines import event_line, further_lines
 from assetry.cli.session import Session
-from assetry.types.events import Event, Handle, Log, Progress
+from assetry.types.events import Content, Event, Handle, Log, Progress
 from assetry.types.records import RunInfo
 from assetry.views.json import event_to_json, json_line, run_to_json
 
@@ -20,7 +22,7 @@ _PAUSE = 0.3
 def show_logs(session: Session, run: str | None, follow: bool) -> None:
     """Show the events of a run: of the last one, or of RUN (its id, or a unique beginning of it).
 
-    -v also shows debug lines, progress, and by what jobs are found again.
+    -v also shows debug lines, progress, metadata of what was made, and by what jobs are found again.
     """
     found = session.project.find_run(run)
     if "events" in found.pruned:
@@ -54,8 +56,17 @@ def _write(session: Session, run_id: str, seen: int) -> int:
         if session.output == "ndjson":
             session.say(json_line(record))
         elif session.verbose or is_for_people(record.event):
-            session.say("\n".join((event_line(record), *further_lines(record.event))))
+            session.say(
+                "\n".join((event_line(record), *further_lines(record.event), *_metadata(session, record.event)))
+            )
     return seen
+
+
+def _metadata(session: Session, event: Event) -> Iterable[str]:
+    """Yield what was told of an asset, where more than a line of it was asked for."""
+    if session.verbose and isinstance(event, Content):
+        found = told_lines(event.metadata, {}, session.project.pictures.find)
+        yield from (f"{'':<10}{each}" for each in found)
 
 
 def is_for_people(event: Event) -> bool:
