@@ -61,7 +61,7 @@ def d_has_rows(d):
 """
 
 ONE = """\
-from assetry import asset, asset_check
+from assetry import Link, Markdown, Output, asset, asset_check
 from assetry.testing import FakeTool
 
 tool = FakeTool(FOLDER)
@@ -73,7 +73,8 @@ def make(name):
 
 @asset
 def first():
-    return make("first")
+    told = {"mean": 2.5, "page": Link("https://example.com/7"), "report": Markdown("All *well*.")}
+    return Output(make("first"), metadata=told)
 
 
 @asset

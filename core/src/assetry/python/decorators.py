@@ -170,7 +170,7 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
     key, else the one asset whose last key part is the parameter's name. A parameter with a default is not an asset,
     and one named `context` receives the `AssetContext`. Of an asset with partitions, one named `partition` receives the
     key of the partition that is to be made, unless an asset is called so. Annotations say which type a table arrives
-    as. What the function returns is the asset's value; a function that returns None keeps its data itself.
+    as. What the function returns is the asset's value, or an `Output` of it; without one it keeps its data itself.
     `async def` works.
 
     The code version is made of the function's source, of the functions, classes, constants and modules of the project
