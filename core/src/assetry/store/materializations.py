@@ -19,10 +19,10 @@ LATEST_SINCE = (
 )
 #: Newest first. Where a record was let count as another one, that alone: it has the time and the run of the first.
 _HISTORY = f"""
-    SELECT {_COLUMNS} FROM materializations m WHERE m.key = :key AND (:partition IS NULL OR m.partition = :partition)
-    AND NOT EXISTS (SELECT 1 FROM materializations n WHERE n.key = m.key AND n.at = m.at AND n.id > m.id
-    AND n.partition = m.partition AND n.run = m.run)
-    ORDER BY m.at DESC, m.id DESC LIMIT :limit
+    SELECT {_COLUMNS} FROM materializations m WHERE m.id IN (
+        SELECT max(id) FROM materializations WHERE key = :key AND (:partition IS NULL OR partition = :partition)
+        GROUP BY partition, run, at ORDER BY at DESC, max(id) DESC LIMIT :limit)
+    ORDER BY m.at DESC, m.id DESC
 """
 _NEXT = "UPDATE marks SET value = value + 1 WHERE name = 'revision'"
 

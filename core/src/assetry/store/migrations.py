@@ -131,6 +131,6 @@ MIGRATIONS = (
     """,
     # What was made of one asset, as people look back at it.
     """
-    CREATE INDEX materializations_of ON materializations (key, at);
+    CREATE INDEX materializations_of ON materializations (key);
     """,
 )

@@ -50,7 +50,7 @@ class Facts:
     consumers: tuple[Asset, ...]
     status: Status
     made: Materialization | None
-    #: What was made of the same before that.
+    #: What was made of the same before that; JSON has the numbers of it beside those of others.
     before: Materialization | None
     tried: Attempt | None
     panels: tuple[Panel, ...]
@@ -99,7 +99,7 @@ def _facts(session: Session, key: str) -> Facts:
         consumers=tuple(project.graph.assets[i] for i in project.graph.downstream[project.graph.index(asset.key)]),
         status=next(each for each in judged.statuses if each.key == asset.key),
         made=last_made,
-        before=None if last_made is None else before(project, last_made),
+        before=before(project, last_made) if session.text and last_made is not None else None,
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
