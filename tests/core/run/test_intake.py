@@ -240,3 +240,14 @@ def test_metadata_of_very_many_names_are_cut_in_time() -> None:
     told = taken(Materialized("a", metadata={str(number): number for number in range(200_000)}), "Acme")
     assert isinstance(told, Materialized)
     assert "more: the metadata of an event" in told.metadata[LEFT_OUT]
+
+
+def test_the_digest_of_a_picture_has_a_short_secret_by_chance_and_no_long_one() -> None:
+    digest = "00a1b2" + "c3" * 13
+    event = Materialized(
+        "orders", metadata={"plot": {"type": "png", "digest": digest, "title": "a1b2"}, "text": "a1b2"}
+    )
+    told = taken(event, "Acme", Mask(frozenset({"a1b2"}))).metadata
+    assert told == {"plot": {"type": "png", "digest": digest, "title": "***"}, "text": "***"}
+    told = taken(event, "Acme", Mask(frozenset({digest}))).metadata
+    assert digest not in str(told)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from assetry.errors import ValueStoreError
 from assetry.io.pandas_frames import arrow_to_pandas, check_names, pandas_to_arrow
 from assetry.io.widening import cast_column, with_leaves
+from assetry.types.codec import LONGEST_INT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -367,7 +368,7 @@ def first_rows(value: Any, most: int) -> FirstRows | None:
 def _json(value: Any) -> Any:
     """Return a cell as JSON: numbers and booleans as they are, nothing as None, all else as text, long text cut."""
     if value is None or isinstance(value, (bool, int)):
-        return value
+        return value if value is None or value.bit_length() <= LONGEST_INT else hex(value)[:199] + "…"
     if isinstance(value, float):
         return (
             float(value) if value == value and abs(value) != float("inf") else (None if value != value else str(value))

@@ -130,7 +130,22 @@ def _recordable_metadata(metadata: Mapping[str, Any], mask: Mask) -> Mapping[str
     found = masked(metadata, mask)
     if found is not metadata and metadata.get("io") in _OWN:
         found = {**found, "io": metadata["io"]}
-    return found
+    return found if found is metadata else _with_digests(found, metadata, mask)
+
+
+def _with_digests(found: Mapping[str, Any], metadata: Mapping[str, Any], mask: Mask) -> Mapping[str, Any]:
+    """Return masked metadata with the digests of pictures as they were: a short secret is in some by chance."""
+    kept = {
+        name: {**found[name], "digest": each["digest"]}
+        for name, each in metadata.items()
+        if name in found
+        and isinstance(each, Mapping)
+        and each.get("type") == "png"
+        and isinstance(digest := each.get("digest"), str)
+        and found[name].get("digest") != digest
+        and not _certain(digest, mask)
+    }
+    return {**found, **kept} if kept else found
 
 
 def _size(value: Any) -> int:

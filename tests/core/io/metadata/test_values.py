@@ -102,6 +102,13 @@ def test_a_preview_stays_as_the_table_was() -> None:
     assert Preview(table.iloc[:0]).rows == ()
 
 
+def test_a_number_that_is_too_long_to_be_written_is_cut() -> None:
+    found = Preview(pd.DataFrame({"n": pd.Series([10**5000, 7], dtype=object)}))
+    assert found.rows[1] == (7,)
+    assert str(found.rows[0][0]).startswith("0x")
+    assert len(found.rows[0][0]) == 200
+
+
 def test_columns_of_one_name_are_both_shown() -> None:
     assert Preview(pa.table([[1], [2]], names=["a", "a"])).rows == ((1, 2),)
     assert Preview(pd.DataFrame([[1, 2]], columns=["a", "a"])).rows == ((1, 2),)

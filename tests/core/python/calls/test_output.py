@@ -375,3 +375,19 @@ def test_one_partition_at_a_time_is_told_of(run: Bench) -> None:
 
     assert run(sales, partition="all").ok
     assert [run.told("sales", day)["day"] for day in KEYS] == KEYS
+
+
+def test_what_is_of_one_partition_goes_before_what_is_of_all(run: Bench) -> None:
+    @asset(partitions_def=DAYS, partitions="range")
+    def sales(context: AssetContext) -> Any:
+        first, second, third = context.partitions
+        context.add_metadata(a="told", b="told", c="told", d="told")
+        context.add_metadata(None, first, c="told of one", d="told of one")
+        own = Output(1, metadata={"d": "returned of one"})
+        return Output({first: own, second: 2, third: 3}, metadata={"b": "returned", "c": "returned"}, data_version="v")
+
+    assert run(sales, partition="all").ok
+    first, second = run.told("sales", KEYS[0]), run.told("sales", KEYS[1])
+    assert [first[name] for name in "abcd"] == ["told", "returned", "told of one", "returned of one"]
+    assert [second[name] for name in "abcd"] == ["told", "returned", "returned", "told"]
+    assert {run.made("sales", day).data_version for day in KEYS} == {"v"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
 from assetry.errors import MetadataError
@@ -31,7 +30,6 @@ _TYPES = "numbers, texts, booleans, None, dates and times, lists and mappings of
 #: What to write in the place of what is often given.
 _INSTEAD: Mapping[type[Any], str] = {
     timedelta: "Give its seconds: .total_seconds().",
-    Decimal: "Give it as float(…), or as a text to keep all digits.",
     bytes: "Give a picture as Png(…), and anything else as a text.",
     bytearray: "Give a picture as Png(…), and anything else as a text.",
     set: "Give it as a list: sorted(…).",
@@ -193,6 +191,8 @@ def _lower(of: str) -> str:
 def _next_step(value: Any) -> str:
     if type(value) in KINDS:
         return f"{type(value).__name__}(…) has a name of its own, and stands in no list or mapping."
+    if f"{type(value).__module__}.{type(value).__qualname__}" == "decimal.Decimal":  # not loaded for this alone
+        return "Give it as float(…), or as a text to keep all digits."
     for kind, hint in _INSTEAD.items():
         if isinstance(value, kind):
             return hint

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assetry.errors import UsageError
 from assetry.partitions.definitions import PartitionsDefinition
-from assetry.python.calls.notes import Notes
 from assetry.python.calls.portion import Portion
 from assetry.types.contexts import RunContext
 from assetry.types.events import Level
 from assetry.types.keys import AssetKey
+
+if TYPE_CHECKING:
+    from assetry.python.calls.notes import Notes
 
 
 @dataclass(frozen=True, slots=True)

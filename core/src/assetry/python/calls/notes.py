@@ -84,19 +84,21 @@ class Notes:
         if self._portion.ranged and isinstance(value, Mapping):
             parts = {key: each for key, each in value.items() if isinstance(each, Output)}
             value = {key: parts[key].value if key in parts else each for key, each in value.items()} if parts else value
-        notes = [self._note(asset, each, whole, parts.get(each)) for each in self._portion.names]
+        of_all = _told(asset, self._told.get((asset, None), {}), whole)
+        check_sizes(asset, of_all.metadata)
+        notes = [self._note(asset, each, of_all, parts.get(each)) for each in self._portion.names]
         return Given(value, notes, value is None or _is_nothing(asset, value, parts, self._portion))
 
-    def _note(self, asset: AssetKey, partition: str | None, *outputs: Output[Any] | None) -> Note:
-        metadata = dict(self._told.get((asset, None), {}))
-        metadata |= self._told.get((asset, partition), {}) if partition is not None else {}
-        version = None
-        for each in outputs:
-            if each is not None:
-                metadata |= checked_metadata(asset, {} if each.metadata is None else each.metadata)
-                version = checked_version(asset, each.data_version) or version
-        check_sizes(asset, metadata)
-        return Note(metadata, version)
+    def _note(self, asset: AssetKey, partition: str | None, of_all: Note, own: Output[Any] | None) -> Note:
+        """Return what is told of a partition: the same as of all, where nothing is told of it alone."""
+        told = self._told.get((asset, partition), {}) if partition is not None else {}
+        if not told and own is None:
+            return of_all
+        found = _told(asset, told, own)
+        # What was returned goes before what was told while it ran, and what is of one partition before what is of all.
+        note = Note({**of_all.metadata, **found.metadata}, found.data_version or of_all.data_version)
+        check_sizes(asset, note.metadata)
+        return note
 
     def _asset(self, key: str | None) -> AssetKey:
         """Return the asset that a key, or the last part of it, means; without one the only one."""
@@ -114,6 +116,14 @@ class Notes:
             near=() if key is None else near_names(str(key), self._assets),
             hint=f'Its assets are {listed}: add_metadata("{self._assets[0]}", …).',
         )
+
+
+def _told(asset: AssetKey, told: Mapping[str, Any], output: Output[Any] | None) -> Note:
+    """Return what was told by the context and with what was returned, which goes before it."""
+    if output is None:
+        return Note(told)
+    metadata = {} if output.metadata is None else checked_metadata(asset, output.metadata)
+    return Note({**told, **metadata}, checked_version(asset, output.data_version))
 
 
 def _taken_apart(value: Any) -> tuple[Output[Any] | None, Any]:
