@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from conftest import Folder
 
 ASSETS = """
+import os
 from pathlib import Path
 from datetime import datetime, UTC
 from assetry import AssetContext, DailyPartitionsDefinition, Link, Markdown, Output, Png, Preview, asset
@@ -130,3 +132,17 @@ def test_what_was_told_nothing_of_has_no_such_section(shop: Folder) -> None:
     shop.call("materialize", "-q")
     assert "Metadata of what was made" not in shop.call("show", "total").stdout
     assert {*shop.json("show", "report")["asset"]["numbers"]} == {"bytes"}
+
+
+def test_pruning_tells_of_pictures_that_nothing_refers_to(told: Folder) -> None:
+    (kept,) = (told.root / ".assetry" / "state.db.pictures").iterdir()
+    unused = kept.with_name(f"{'0' * 32}.png")
+    for path in (kept, unused):
+        path.write_bytes(png())
+        os.utime(path, (0, 0))
+    assert told.json("prune", "--history", "--dry-run")["pictures"] == 1
+    text = told.call("prune", "--history")
+    assert "1  pictures that nothing refers to" in text.stdout
+    assert "Nothing is old enough" not in text.stderr
+    assert (kept.exists(), unused.exists()) == (True, False)
+    assert told.json("prune", "--history")["pictures"] == 0

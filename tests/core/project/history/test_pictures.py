@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry import AssetContext, CheckResult, Output, Png, Project, StaticPartitionsDefinition, asset, asset_check
+from assetry import (
+    Asset,
+    AssetContext,
+    CheckResult,
+    Integration,
+    Link,
+    Output,
+    Png,
+    Project,
+    StaticPartitionsDefinition,
+    asset,
+    asset_check,
+)
+from assetry.plugin import Event, Invocation, Materialized, Observed, hookimpl
 from assetry.project.history.retention import Retention
 from assetry.types.keys import AssetKey
 
@@ -92,3 +105,32 @@ def test_a_store_elsewhere_has_them_beside_it(tmp_path: Path) -> None:
     with Project([total], root=tmp_path, store=f"sqlite:{tmp_path}/my records.db", io="memory:") as found:
         assert found.materialize().ok
         assert (tmp_path / "my records.db.pictures").is_dir()
+
+
+class Mill:
+    """A plugin whose tool draws pictures."""
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> Sequence[Asset] | None:
+        return [] if integration.kind == "mill" else None
+
+    @hookimpl
+    def assetry_invoke(self, invocation: Invocation) -> Iterator[Event]:
+        yield Materialized("flour", metadata={"plot": Png(png(5)), "page": Link("https://example.com")})
+
+    @hookimpl
+    def assetry_observe(self, invocation: Invocation) -> Iterator[Event]:
+        yield Observed("flour", data_version="2", metadata={"plot": Png(png(6))})
+
+
+def test_those_of_any_integration_are_kept(tmp_path: Path) -> None:
+    flour = Asset(key="flour", kind="mill", integration=Integration("mill", "mill"))
+    grain = Asset(key="grain", kind="mill", executable=False)
+    with Project([flour, grain], plugins=[Mill()], root=tmp_path, io="memory:") as found:
+        assert found.materialize().ok
+        assert found.history("flour")[0].metadata["page"] == {"type": "link", "url": "https://example.com"}
+        assert found.observe("flour").ok
+        assert found.record_observed([Observed("grain", data_version="1", metadata={"plot": Png(png(7))})]).ok
+        told = [*found.history("flour"), *found.history("grain")]
+        assert [each.metadata["plot"]["width"] for each in told] == [6, 5, 7]
+        assert [found.pictures.read(each.metadata["plot"]["digest"]) for each in told] == [png(6), png(5), png(7)]

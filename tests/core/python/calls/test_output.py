@@ -302,6 +302,22 @@ def test_which_of_several_assets_is_meant_has_to_be_said(run: Bench) -> None:
     assert "asset 'late', which is kept already" in run.failure("later")
 
 
+def test_metadata_in_a_mapping_is_told_how_to_be_written(run: Bench) -> None:
+    @asset
+    def orders(context: AssetContext) -> int:
+        context.add_metadata({"mean": 2.5})  # type: ignore[arg-type]
+        return 1
+
+    @asset
+    def named(context: AssetContext) -> int:
+        context.add_metadata("named", **{"mean of all": 2.5}, key=1, partition="x")
+        return 1
+
+    run(orders, named)
+    assert "was given a mapping" in run.failure("orders")
+    assert run.told("named") == {"io": "project", "mean of all": 2.5, "key": 1, "partition": "x"}
+
+
 def test_of_a_part_of_several_assets_what_is_not_made_is_not_told_of(run: Bench) -> None:
     @multi_asset(assets=["train", "test"], can_subset=True)
     def split(context: AssetContext) -> Any:
