@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -160,6 +162,16 @@ def test_a_function_called_with_plain_values_returns_what_it_returns() -> None:
         return Output(raw, metadata={"x": 1})
 
     assert orders(3).value == 3
+
+
+def test_an_output_is_a_plain_value() -> None:
+    for each in (Output[int](3, metadata={"a": 1}, data_version="v"), MaterializeResult(metadata={"a": 1})):
+        for same in (pickle.loads(pickle.dumps(each)), copy.copy(each)):
+            assert (type(same), vars(same)) == (type(each), vars(each))
+    with pytest.raises(TypeError):
+        Output(3, {"a": 1})  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        Output(3).value = 4  # type: ignore[misc]
 
 
 def test_bad_metadata_fails_the_asset_before_its_value_is_kept(run: Bench) -> None:

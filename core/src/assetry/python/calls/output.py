@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # with slots, Output[int](3) raises
 class Output(Generic[T]):
     """A value, with metadata that is shown with it and kept as history, and the version of its data.
 
@@ -45,8 +45,6 @@ class MaterializeResult(Output[None]):
     >>> MaterializeResult(metadata={"rows": 3}, data_version="v7").value is None
     True
     """
-
-    __slots__ = ()
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None, data_version: str | None = None) -> None:
         super().__init__(None, metadata=metadata, data_version=data_version)
