@@ -218,6 +218,18 @@ def test_all_that_it_wrote_before_its_end_is_there_however_slowly_it_is_read(tmp
     assert data.split() == [b"%d" % number for number in range(1, 10_001)]
 
 
+def test_all_that_it_wrote_before_its_end_is_there_though_it_ended_while_nothing_was_read(tmp_path: Path) -> None:
+    """As when this process is stopped, or kept from running, between two looks."""
+    script = "until [ -e go ]; do sleep 0.02; done; echo one; echo two; printf three"
+    with shell(script, folder=tmp_path).start() as running:
+        blocks = running.blocks()
+        assert next(blocks).stream == "idle"
+        (tmp_path / "go").touch()
+        os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)
+        assert b"".join(block.data for block in blocks) == b"one\ntwo\nthree"
+    assert running.returncode == 0
+
+
 def test_one_that_has_closed_its_output_is_waited_for_and_can_be_cancelled(tmp_path: Path) -> None:
     with shell("exec >&- 2>&-; until [ -e go ]; do sleep 0.02; done; exit 4", folder=tmp_path).start() as running:
         blocks = running.blocks()

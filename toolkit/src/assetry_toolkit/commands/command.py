@@ -229,15 +229,17 @@ class RunningCommand:
         Ends as `lines` does. For programs that write very much, or where something is to be done meanwhile.
         """
         while self._selector.get_map() and not cancelled():
-            ready = self._selector.select(POLL)
-            if not ready:
-                yield Block("idle")
+            # Asked first: what it wrote before its end is there by then, however long we were kept from looking.
+            has_ended = self._process.poll() is not None
+            ready = self._selector.select(0 if has_ended else POLL)
             for key, _ in ready:
                 yield from self._read(key.data)
             # What it has started may hold its output open, and even write: that is not waited for.
-            if self._process.poll() is not None and (not ready or self._left <= 0):
+            if has_ended and (not ready or self._left <= 0):
                 yield from self._rest()
                 break
+            if not ready:
+                yield Block("idle")
         while not cancelled():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.returncode = self._process.wait(POLL)
