@@ -33,9 +33,7 @@ WAIT, LAST_WORDS, PACE = 150.0, 20.0, 0.005
 #: What a command may end with that others, or faults, stand in the way of; and what says that it was asked too early,
 #: or in the place of another one.
 ALLOWED = {0, 1, 5, 130}
-TOO_EARLY = re.compile(
-    r"was never made|is still running|There is no run|does not exist|are? of backfill|is of backfill"
-)
+TOO_EARLY = re.compile(r"was never made|is still running|There is no run|does not exist|(is|are) of backfill")
 
 
 class Play:

@@ -28,7 +28,7 @@ from assetry.project.backfills.backfills import (
     wanted_by,
 )
 from assetry.project.backfills.carrying import BackfillTools, Carrying, OnProgress
-from assetry.project.history.left import LeftRun, but_fresh, interrupted_runs, left_runs
+from assetry.project.history.left import LeftRun, but_fresh, interrupted_runs, left_of, left_runs
 from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
 from assetry.project.judged import JudgedProject, Selectors, Texts
@@ -42,7 +42,7 @@ from assetry.run.leases.lease import made_since
 from assetry.run.leases.shares import held_by_tools
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunResult
-from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
+from assetry.run.retry import Left, LeftJob, breaks, forget_ended
 from assetry.selection.selection import Selection
 from assetry.status.backfill import Backfill
 from assetry.status.staleness import Judgement
@@ -371,7 +371,7 @@ class Project(JudgedProject, Upkeep):
 
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and has not been made since, in graph order."""
-        return tuple(recorded_undone(run, self.graph, self.store).wants)
+        return tuple(left_of(run, self.graph, self.store, lambda: self.judge().statuses).wants)
 
     def left_runs(self, *, interrupted: bool = False, judged: Judgement | None = None) -> tuple[LeftRun, ...]:
         """Return the runs that have left something undone which no run has made since, newest first.
@@ -397,15 +397,16 @@ class Project(JudgedProject, Upkeep):
         variant = self._variant_of(run)
         if variant is not self:
             return variant.plan_retry(run, only)
-        left, anew = recorded_undone(run, self.graph, self.store), bool(run.options.get("full_refresh"))
+        now, anew = datetime.now(UTC), bool(run.options.get("full_refresh"))
+        judged = self.judge(now)
+        left = left_of(run, self.graph, self.store, lambda: judged.statuses)
         if anew:
             left, anew = left.refreshed(self.graph)
         notes = [f"{', '.join(gone)} of {key}: no partition any more" for key, gone in left.gone.items()]
         wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
         ask = Ask(full_refresh=anew, stale=bool(run.options.get("stale")))
-        now = datetime.now(UTC)
         wanted = Wanted(wants, left.definitions, tuple(notes)).only(only)
-        return self._plan_of(wanted, ask, self.judge(now), now)
+        return self._plan_of(wanted, ask, judged, now)
 
     def retry(
         self,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import NOTHING, Parts
 from assetry.project.history.runs import last_that_makes
 from assetry.run.leases.lease import shared_with
-from assetry.run.retry import Attempts, RunOrder, Undone, undone
+from assetry.run.retry import Attempts, RunOrder, Undone, recorded_undone, undone
 from assetry.status.staleness import Status
 from assetry.types.keys import AssetKey
 from assetry.types.leases import HeldLease
@@ -84,6 +85,31 @@ def interrupted_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
     found = _left(graph, store, runs, RunOrder.of(store.runs()), store.leases())
     newest = last_that_makes(store, ended=True)
     return [each._replace(last=newest is not None and each.run.id == newest.id) for each in found]
+
+
+def left_of(run: RunInfo, graph: AssetGraph, store: Store, judge: Callable[[], Iterable[Status]]) -> Undone:
+    """Return what a run has left undone.
+
+    Of one that was to make what is out of date, nothing is left that is fresh by now because another run made it
+    meanwhile, also one that had begun before it.
+    """
+    left = recorded_undone(run, graph, store)
+    later = recorded_undone(run, graph, store, RunOrder()) if run.options.get("stale") and left.wants else left
+    if later.wants == left.wants:
+        return left
+    statuses = {each.key: each for each in judge()}
+    wants: dict[AssetKey, Parts | None] = {}
+    for key, own in left.wants.items():
+        still, sets = later.wants.get(key, NOTHING), statuses[key].partitions
+        if own is None or still is None or sets is None:
+            if still is None or statuses[key].status != "fresh":
+                wants[key] = own
+            continue
+        fresh, definition = set(sets.definition.keys_of(sets.fresh)), left.definitions[key]
+        made = [part for part in definition.keys_of(own - still) if part in fresh]
+        if rest := own - definition.parts_of(made):
+            wants[key] = rest
+    return left._replace(wants=wants)
 
 
 def but_fresh(graph: AssetGraph, found: Iterable[LeftRun], judge: Callable[[], Iterable[Status]]) -> list[LeftRun]:
