@@ -41,12 +41,17 @@ def path_matcher(pattern: str) -> Callable[[str], bool]:
     >>> matches = path_matcher("models/**/*.sql")
     >>> matches("models/orders.sql"), matches("models/a/b/orders.sql"), matches("models/a")
     (True, True, False)
+    >>> path_matcher("models/[z-a]")("models/z")
+    False
     """
     words = [word for word in pattern.replace("\\", "/").split("/") if word not in ("", ".")]
     if not words:
         return bool
     steps = "".join(r"(?:[^/]+/)*" if word == "**" else _segment(word) + "/" for word in words)
-    match = re.compile(steps).fullmatch
+    try:
+        match = re.compile(steps).fullmatch
+    except re.error:
+        return lambda _: False  # a range that is none, as in [0-.]
     return lambda path: match(path + "/") is not None
 
 

@@ -1,12 +1,14 @@
 """Old history, removed: page by page, so that a run beside it never waits for more than one of them.
 
 What is to go is looked for without holding anybody up, and looked at once more in the transaction that removes it. A
-process that is killed meanwhile has removed whole pages; the next one goes on from there.
+process that is killed meanwhile has removed whole pages; the next one goes on from there. Pictures among metadata are
+in files, which go once nothing that is kept refers to them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assetry.store.database import Database, pause
 from assetry.store.encoding import time_text
+from assetry.store.leases.runs import SQLRuns
 from assetry.types.records import KeptHistory, PrunedHistory
 
 if TYPE_CHECKING:
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
 
 #: How many rows go in one transaction.
 PAGE = 5000
+
+#: Each table with metadata, and its texts.
+_TEXTS = (("events", "body"), ("materializations", "trace"), ("accepted", "before"), ("accepted", "after"))
+#: How many rows are looked through at a time.
+_LOOK = 50_000
+#: Within a text of JSON there are backslashes before the quotes.
+_DIGEST = re.compile(r'\\*"digest\\*":\\*"([0-9a-f]{32})\\*"')
+_MARK = "'png'"
 
 #: A run that has ended, and of which not everything is to stay.
 _OVER = """r.state <> 'running' AND r.id NOT IN (SELECT value FROM json_each(:whole))
@@ -153,3 +164,20 @@ def _tell(db: sqlite3.Connection, what: str, runs: set[str], now: datetime) -> N
 
 def _named(name: str, values: Sequence[Any]) -> Mapping[str, Any]:
     return {f"{name}{place}": value for place, value in enumerate(values)}
+
+
+class PictureRecords(SQLRuns):
+    """The part of a store that tells which pictures are needed."""
+
+    def pictures(self) -> frozenset[str]:
+        """Return the digests of all pictures that anything recorded refers to."""
+        return frozenset(digest for text in self._texts() for digest in _DIGEST.findall(text))
+
+    def _texts(self) -> Iterator[str]:
+        for table, column in _TEXTS:
+            # A page at a time, so that writers need not wait for the reader of a long table.
+            ((most,),) = self._database.read(f"SELECT coalesce(max(id), 0) FROM {table}") or [(0,)]
+            for start in range(0, most, _LOOK):
+                query = f"SELECT {column} FROM {table} WHERE id > ? AND id <= ? AND instr({column}, {_MARK})"
+                yield from (text for (text,) in self._database.read(query, start, start + _LOOK))
+        yield from (text for (text,) in self._database.read(f"SELECT body FROM checks WHERE instr(body, {_MARK})"))

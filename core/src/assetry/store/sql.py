@@ -20,8 +20,7 @@ from assetry.store.leases.pools import SQLPools
 from assetry.store.looks import DURATIONS, LOOK, append_durations, append_looks, durations_by_key, look
 from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations, history
 from assetry.store.partitions.keys import KEYS, change_keys, key_tables
-from assetry.store.pictures import PictureRecords
-from assetry.store.pruning import prune
+from assetry.store.pruning import PictureRecords, prune
 from assetry.types.codec import to_json
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
