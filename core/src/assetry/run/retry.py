@@ -132,12 +132,6 @@ def undone(
     return left
 
 
-def recorded_undone(run: RunInfo, graph: AssetGraph, store: Store, order: RunOrder | None = None) -> Undone:
-    """Return what a run has left undone, as a store has it now; by the order of its runs unless another is given."""
-    known = RunOrder.of(store.runs()) if order is None else order
-    return undone(run, graph, store.attempts(run.assets), store.partition_keys(run.assets), known)
-
-
 def _wanted(run: RunInfo, key: AssetKey) -> Sequence[Sequence[str]]:
     """Return the ranges of keys that a run was to make of an asset with partitions."""
     wants = run.options.get("wants")

@@ -9,7 +9,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.project.history.runs import last_that_makes
 from assetry.run.leases.lease import shared_with
-from assetry.run.retry import Attempts, RunOrder, Undone, recorded_undone, undone
+from assetry.run.retry import Attempts, RunOrder, Undone, undone
 from assetry.status.staleness import Status
 from assetry.types.keys import AssetKey
 from assetry.types.leases import HeldLease
@@ -93,8 +93,11 @@ def left_of(run: RunInfo, graph: AssetGraph, store: Store, judge: Callable[[], I
     Of one that was to make what is out of date, nothing is left that is fresh by now because another run made it
     meanwhile, also one that had begun before it.
     """
-    left = recorded_undone(run, graph, store)
-    later = recorded_undone(run, graph, store, RunOrder()) if run.options.get("stale") and left.wants else left
+    attempts, tables = store.attempts(run.assets), store.partition_keys(run.assets)
+    left = undone(run, graph, attempts, tables, RunOrder.of(store.runs()))
+    if not (run.options.get("stale") and left.wants):
+        return left
+    later = undone(run, graph, attempts, tables)  # by the moments alone, whichever run began first
     if later.wants == left.wants:
         return left
     statuses = {each.key: each for each in judge()}
