@@ -45,18 +45,13 @@ def _row(item: QueueItem, now: datetime) -> tuple[str, ...]:
 
 def _what(item: QueueItem) -> Iterable[str]:
     """Yield what something does, or for what it waits and for whom."""
+    wanted = wanted_text(item.assets, item.partitions)
     if item.kind == "backfill":
-        yield (
-            f"backfill {item.name} of {wanted_text(item.assets, item.partitions)}"
-            if item.name
-            else f"backfill of {wanted_text(item.assets, item.partitions)}"
-        )
+        yield f"backfill {item.name} of {wanted}" if item.name else f"backfill of {wanted}"
         if item.state == "waiting":
             yield f"no process carries it out, `assetry backfill --resume {item.id}` does"
     elif item.state == "running":
-        yield wanted_text(item.assets, item.partitions) + (
-            f", of backfill {item.name or item.backfill}" if item.backfill else ""
-        )
+        yield f"{wanted}, of backfill {item.name or item.backfill}" if item.backfill else wanted
         pools = dict.fromkeys(each.pool for each in item.slots)
         if pools:
             yield f"has {listed(pools, 2)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
@@ -20,16 +19,19 @@ from assetry.views.queue import ranges_of
 def list_runs(session: Session, limit: int) -> None:
     """List the runs, newest first."""
     runs = session.project.store.runs(limit or None)
-    names = {}
+    names: dict[str | None, str | None] = {}
     if any(run.backfill for run in runs):
-        names = {record.id: record.body.get("name") for record in session.project.store.backfills()}
+        names.update((record.id, record.body.get("name")) for record in session.project.store.backfills())
     if not session.text:
-        session.emit({"runs": [{**run_to_json(run), **_backfill(run, names)} for run in runs]}, rows="runs")
+        session.emit({"runs": [{**run_to_json(run), "name": names.get(run.backfill)} for run in runs]}, rows="runs")
         return
     if not runs:
         session.note("There is no run yet. `assetry materialize` starts one.")
         return
-    rows = [("RUN", "STATE", "STARTED", "TOOK", "ASSETS", "ASKED"), *(_row(run, _backfill(run, names)) for run in runs)]
+    rows = [
+        ("RUN", "STATE", "STARTED", "TOOK", "ASSETS", "ASKED"),
+        *(_row(run, names.get(run.backfill)) for run in runs),
+    ]
     head, *lines = aligned(rows)
     session.say(head)
     for run, line in zip(runs, lines, strict=True):
@@ -37,25 +39,20 @@ def list_runs(session: Session, limit: int) -> None:
         session.say(before + styled(state, fg=STATE_COLOURS.get(run.state)) + after)
 
 
-def _backfill(run: RunInfo, names: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Return the id of the backfill that a run is a chunk of, and its name."""
-    id_ = run.backfill
-    return {"backfill": id_, "name": names.get(id_) if id_ else None}
-
-
-def _row(run: RunInfo, backfill: Mapping[str, str | None]) -> tuple[str, ...]:
+def _row(run: RunInfo, name: str | None) -> tuple[str, ...]:
+    """Return what is told of a run; `name` is that of the backfill that it is a chunk of."""
     now = datetime.now(UTC)
     # Of one that was killed it is known when it gave its last sign of life.
     at_least = "≥ " if run.state == "interrupted" else ""
     took = at_least + duration(((run.finished or now) - run.started).total_seconds())
-    of = f"backfill {backfill['name'] or backfill['backfill']}: " if backfill["backfill"] else ""
+    of = f"backfill {name or run.backfill}: " if run.backfill else ""
     return (run.id, run.state, ago(run.started, now), took, str(len(run.assets)), of + cut(asked(run), 40))
 
 
 def asked(run: RunInfo) -> str:
     """Return what a run was asked, as options of the command line; what it makes, where it is a chunk of a backfill."""
     options = run.options
-    if options.get("backfill"):
+    if run.backfill:
         return wanted_text(run.assets, ranges_of(options.get("wants")))
     if not run.makes:
         word = next(name for name in NO_MAKING if options.get(name))
