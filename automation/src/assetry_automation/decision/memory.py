@@ -85,8 +85,8 @@ class Memory:
         resumed = {key: at for key, at in self.resumed.items() if key in keys and world.due(key)}
         served = {key: at for key, at in self.served.items() if key in keys}
         jobs = {each.name: self.jobs.get(each.name, world.now) for each in world.settings.jobs}
-        found = replace(self, known=known, failures=failures, starts=starts, resumed=resumed, served=served, jobs=jobs)
-        return found if rounds == self.rounds else replace(found, rounds=rounds)
+        learnt: dict[str, Any] = {"failures": failures, "starts": starts, "rounds": rounds, "resumed": resumed}
+        return replace(self, known=known, served=served, jobs=jobs, **learnt)
 
     def _failures(self, world: World, key: AssetKey) -> Failures | None:
         tries = [each for each in world.tries.get(key, ()) if each.outcome == "failed"]

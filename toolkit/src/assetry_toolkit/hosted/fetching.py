@@ -379,11 +379,13 @@ class Reading(Generic[C]):
     def _after(self, found: C) -> C:
         """Return a connection that was read, with the breaks of its tables since it was read before."""
         earlier, now = self._earlier.get(found.id), found.table_ids
-        if earlier is None or (now is None and not earlier.breaks):
+        if earlier is None:
             return found
-        before = earlier.table_ids if now is not None else None
+        breaks = earlier.breaks
+        if now is not None:
+            breaks = breaks_of(breaks, earlier.table_ids or (), now, found.synced)
         known: Any = found
-        read: C = replace(known, breaks=breaks_of(earlier.breaks, before or (), now or (), found.synced))
+        read: C = replace(known, breaks=breaks)
         return read
 
 
